@@ -1,0 +1,76 @@
+package accounting
+
+// charge returns, pinned, the group that pays for a request.
+func (a *Accounting) charge(dev *Device, c *Caller, slot uint32) *group {
+	if c.TID == 0 || c.Flush {
+		if !c.Flush {
+			a.unknown.Add(1)
+		}
+		return a.chargeOpener(dev, c.Opener, slot)
+	}
+	if id := a.ident.quick(c.TID); id != 0 {
+		if g := a.acquire(groupKey{id, dev.index}, slot); g != nil {
+			return g
+		}
+	}
+	var buf pathBuffer
+	id, path, ok := a.ident.identify(c.TID, &buf)
+	if !ok {
+		a.unknown.Add(1)
+		return a.chargeOpener(dev, c.Opener, slot)
+	}
+	return a.ensure(dev, id, path, slot)
+}
+
+// chargeOpener charges the cgroup that opened the handle, or, where that is
+// removed, its closest ancestor by name that lives.
+func (a *Accounting) chargeOpener(dev *Device, o *Owner, slot uint32) *group {
+	if o == nil || o.id == 0 || o.id == a.rootID {
+		return a.pinRoot(dev, slot)
+	}
+	if g := a.acquire(groupKey{o.id, dev.index}, slot); g != nil {
+		return g
+	}
+	var buf pathBuffer
+	path, ok := buf.set(o.path)
+	if !ok {
+		return a.pinRoot(dev, slot)
+	}
+	id := a.ident.idOf(path)
+	if id != o.id {
+		id = 0 // another cgroup of that name: not ours
+	}
+	return a.ensure(dev, id, path, slot)
+}
+
+// chargeOp returns, pinned, the group that an operation is counted in.
+func (a *Accounting) chargeOp(dev *Device, c *Caller, slot uint32) *group {
+	if c.TID == 0 {
+		return a.pinRoot(dev, slot)
+	}
+	if id := a.ident.quick(c.TID); id != 0 {
+		if g := a.acquire(groupKey{id, dev.index}, slot); g != nil {
+			return g
+		}
+	}
+	var buf pathBuffer
+	id, path, ok := a.ident.identify(c.TID, &buf)
+	if !ok {
+		return a.pinRoot(dev, slot)
+	}
+	return a.closest(dev, id, path, slot)
+}
+
+// Owner tells the cgroup of a thread, for an open file to keep. ok is false, and
+// the Owner the root cgroup, when the thread is gone or not visible.
+func (a *Accounting) Owner(tid uint32) (o Owner, ok bool) {
+	if tid == 0 {
+		return Owner{}, false
+	}
+	var buf pathBuffer
+	id, path, ok := a.ident.identify(tid, &buf)
+	if !ok {
+		return Owner{}, false
+	}
+	return Owner{id: id, path: path.String()}, true
+}
