@@ -142,6 +142,7 @@ func newAccounting(cfg Config, ident *identifier) (*Accounting, error) {
 		Size:    a.layout.size,
 		Reserve: cfg.PoolReserve,
 		Max:     cfg.PoolMax,
+		Limit:   cfg.PoolMax, // the index is made for that many
 		Extra:   maxDevices,
 		CPUs:    cfg.Slots,
 		Clear:   a.layout.clear,

@@ -1,6 +1,7 @@
 package accounting
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -413,7 +414,7 @@ func TestPolicyWaitIsCounted(t *testing.T) {
 	gate = make(chan struct{})
 	cancel := make(chan struct{})
 	close(cancel)
-	if _, err := b.Begin(b.dev, Caller{Opener: &o, Flush: true}, Read, true, 1, cancel); err != ErrInterrupted {
+	if _, err := b.Begin(b.dev, Caller{Opener: &o, Flush: true}, Read, true, 1, cancel); !errors.Is(err, ErrInterrupted) {
 		t.Errorf("error %v, want ErrInterrupted", err)
 	}
 	if c := b.Own(o.id)[0].Counters; c.Requests.Total() != 1 || c.InFlight != 0 {

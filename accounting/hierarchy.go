@@ -62,7 +62,7 @@ func (h Hierarchy) resolve() (Hierarchy, string, error) {
 
 func isMounted(dir string, magic int64) bool {
 	var st unix.Statfs_t
-	return unix.Statfs(dir, &st) == nil && int64(st.Type) == magic
+	return unix.Statfs(dir, &st) == nil && st.Type == magic
 }
 
 // Hierarchy returns which hierarchy counts: HierarchyV1 or HierarchyV2.

@@ -28,14 +28,30 @@ func (id *identifier) namespaces(tid uint32) (n namespaces, err error) {
 		name string
 		ino  *uint64
 	}{{"pid", &n.pid}, {"user", &n.user}, {"cgroup", &n.cgroup}} {
-		var st unix.Stat_t
-		name := nsPath(tid, x.name)
-		if err := unix.Fstatat(id.procFD, name, &st, 0); err != nil {
-			return n, fmt.Errorf("stat /proc/%s: %w", name, err)
+		if *x.ino, err = id.namespace(tid, x.name); err != nil {
+			return n, err
 		}
-		*x.ino = st.Ino
 	}
 	return n, nil
+}
+
+func (id *identifier) namespace(tid uint32, ns string) (uint64, error) {
+	var st unix.Stat_t
+	name := nsPath(tid, ns)
+	if err := unix.Fstatat(id.procFD, name, &st, 0); err != nil {
+		return 0, fmt.Errorf("stat /proc/%s: %w", name, err)
+	}
+	return st.Ino, nil
+}
+
+// isHost says whether a thread shares our pid and user namespaces.
+func (id *identifier) isHost(tid uint32) (bool, error) {
+	pid, err := id.namespace(tid, "pid")
+	if err != nil || pid != id.self.pid {
+		return false, err
+	}
+	user, err := id.namespace(tid, "user")
+	return user == id.self.user, err
 }
 
 func nsPath(tid uint32, ns string) string {
@@ -48,12 +64,11 @@ func (a *Accounting) View(tid uint32) (View, error) {
 	if tid == 0 {
 		return View{}, fmt.Errorf("view of stat files: the caller is outside our pid namespace")
 	}
-	ns, err := a.ident.namespaces(tid)
+	host, err := a.ident.isHost(tid)
 	if err != nil {
 		return View{}, fmt.Errorf("view of stat files: %w", err)
 	}
-	self := a.ident.self
-	if ns.pid == self.pid && ns.user == self.user {
+	if host {
 		return View{Host: true, Root: "/"}, nil
 	}
 	var buf pathBuffer
@@ -62,7 +77,11 @@ func (a *Accounting) View(tid uint32) (View, error) {
 		return View{}, fmt.Errorf("view of stat files: thread %d has no cgroup", tid)
 	}
 	own := path.String()
-	if ns.cgroup == self.cgroup {
+	ns, err := a.ident.namespace(tid, "cgroup")
+	if err != nil {
+		return View{}, fmt.Errorf("view of stat files: %w", err)
+	}
+	if ns == a.ident.self.cgroup {
 		return View{Root: own}, nil
 	}
 	inside, err := a.ident.pathInside(tid)

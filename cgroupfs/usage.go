@@ -71,24 +71,25 @@ func mean(ns, n uint64) time.Duration {
 	return time.Duration(ns / n)
 }
 
-// RemovedName stands for the removed cgroups in what ReadUsage returns. No
+// PastName stands, in what ReadUsage returns, for what the own figures do not
+// show any more: what removed cgroups did, and what was before a reset. No
 // cgroup's path is like it: those begin with "/".
-const RemovedName = "(removed)"
+const PastName = "(removed or reset)"
 
 // ReadUsage reads the virtual directory dir, such as /mnt/.blkfs: the own
 // figures of cgroup and of every cgroup below it, in the order of a walk, then
-// those of removed ones. While I/O goes on, the figures are of slightly
-// different moments; those of removed cgroups are then too low, never too high.
+// those of the past. While I/O goes on, the figures are of slightly different
+// moments; those of the past are then too low, never too high.
 func ReadUsage(dir, cgroup string) ([]Usage, error) {
 	base := filepath.Join(dir, "blkio")
 	top := filepath.Join(base, cgroup)
 	// The total comes first: what is done meanwhile is then not taken for
-	// something that a removed cgroup did.
-	removed, err := readOne(top, "_recursive")
+	// something of the past.
+	past, err := readOne(top, "_recursive")
 	if err != nil {
 		return nil, err
 	}
-	removed.Cgroup = RemovedName
+	past.Cgroup = PastName
 	var all []Usage
 	err = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path != top {
@@ -106,13 +107,13 @@ func ReadUsage(dir, cgroup string) ([]Usage, error) {
 		}
 		u.Cgroup = "/" + strings.TrimPrefix(strings.TrimPrefix(path, base), "/")
 		all = append(all, u)
-		removed.lessUpTo(u)
+		past.lessUpTo(u)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return append(all, removed), nil
+	return append(all, past), nil
 }
 
 // readOne reads the figures of one cgroup; suffix is "" or "_recursive".

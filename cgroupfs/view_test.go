@@ -194,6 +194,12 @@ func TestPassedDirectoryIsRefused(t *testing.T) {
 	if again, errno := host.getdents(d, 8192, all[0].Off); errno != 0 || len(again) != len(all)-1 {
 		t.Errorf("the opener, after a seek: %d entries, %v", len(again), errno)
 	}
+	plus, _ := host.opendir("blkio")
+	in := fuse.ReadIn{InHeader: host.header(plus.node), Fh: plus.fh}
+	out := fuse.NewDirEntryList(make([]byte, 8192), 0)
+	if st := host.raw.ReadDirPlus(nil, &in, out); !st.Ok() || len(out.Bytes()) == 0 {
+		t.Errorf("readdirplus by the opener: %v, %d bytes", st, len(out.Bytes()))
+	}
 }
 
 func TestMigratedReaderGetsItsNewView(t *testing.T) {

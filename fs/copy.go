@@ -52,7 +52,7 @@ func (f *FS) copyRange(cancel <-chan struct{}, from, to *file, in *fuse.CopyFile
 	}
 	// FUSE has no KILL_SUIDGID here; the kernel leaves it to us all the same.
 	if in.Uid != 0 && f.hasSetID(to.fd) {
-		err = f.callers.withoutFsetid(cancel, do)
+		err = f.callers.withoutFsetid(cancel, &in.InHeader, do)
 	} else {
 		err = do()
 	}

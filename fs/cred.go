@@ -1,11 +1,8 @@
 package fs
 
 import (
-	"bytes"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -64,6 +61,20 @@ func (c *callers) close() {
 
 // as runs fn as the caller of a request.
 func (c *callers) as(cancel <-chan struct{}, h *fuse.InHeader, umask uint32, fn func() error) error {
+	return c.run(cancel, c.job(h, umask, fn))
+}
+
+// withoutFsetid runs fn as the caller of a request and without CAP_FSETID, so
+// that the source's kernel drops set-user-ID and set-group-ID bits as it would
+// for that caller (whether the latter goes can depend on the groups). That is
+// what HANDLE_KILLPRIV_V2 leaves to us.
+func (c *callers) withoutFsetid(cancel <-chan struct{}, h *fuse.InHeader, fn func() error) error {
+	j := c.job(h, 0o022, fn)
+	j.noFsetid = true
+	return c.run(cancel, j)
+}
+
+func (c *callers) job(h *fuse.InHeader, umask uint32, fn func() error) *job {
 	j := &job{umask: int(umask & 0o777), fn: fn, completed: make(chan struct{})}
 	if c.fs.privileged {
 		j.identity = true
@@ -72,14 +83,7 @@ func (c *callers) as(cancel <-chan struct{}, h *fuse.InHeader, umask uint32, fn 
 			j.groups = groupsOf(h.Pid)
 		}
 	}
-	return c.run(cancel, j)
-}
-
-// withoutFsetid runs fn without CAP_FSETID, so that the source's kernel drops
-// set-user-ID and set-group-ID bits as it would for an ordinary caller. That
-// is what HANDLE_KILLPRIV_V2 leaves to us.
-func (c *callers) withoutFsetid(cancel <-chan struct{}, fn func() error) error {
-	return c.run(cancel, &job{noFsetid: true, fn: fn, completed: make(chan struct{})})
+	return j
 }
 
 // run gives the job to a thread, a new one if all are busy and there may be
@@ -152,13 +156,11 @@ func (t *thread) become(j *job) error {
 		unix.Umask(j.umask)
 		t.umask = j.umask
 	}
-	uid, gid := t.uid, t.gid
-	if j.identity {
-		uid, gid = j.uid, j.gid
-	} else if j.noFsetid {
-		uid, gid = 0, 0
+	if !j.identity {
+		return nil
 	}
-	if j.identity && uid != 0 && !slices.Equal(t.groups, j.groups) {
+	uid, gid := j.uid, j.gid
+	if uid != 0 && !slices.Equal(t.groups, j.groups) {
 		if err := setgroups(j.groups); err != nil {
 			return err
 		}
@@ -210,10 +212,9 @@ func dropFsetid(fn func() error) error {
 	return err
 }
 
-// hasSetID says whether a write by an ordinary caller takes set-id bits off
-// the file: only then is the detour of withoutFsetid worth it. (The kernel
-// clears set-group-ID where the group may execute; without that the bit means
-// mandatory locking and stays. security.capability goes in any case.)
+// hasSetID says whether a write by an ordinary caller may take set-id bits off
+// the file: only then is the detour of withoutFsetid worth it.
+// (security.capability goes in any case.)
 func (f *FS) hasSetID(fd int) bool {
 	if !f.privileged {
 		return false // the source's kernel sees an ordinary caller anyway
@@ -222,37 +223,5 @@ func (f *FS) hasSetID(fd int) bool {
 	if statxFD(fd, 0, unix.STATX_MODE, &st) != nil {
 		return false
 	}
-	const sgid = unix.S_ISGID | unix.S_IXGRP
-	return st.Mode&unix.S_ISUID != 0 || st.Mode&sgid == sgid
-}
-
-// groupsOf reads a thread's supplementary groups; none when the thread is gone
-// or out of sight.
-func groupsOf(tid uint32) []uint32 {
-	if tid == 0 {
-		return nil
-	}
-	b, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(tid), 10) + "/status")
-	if err != nil {
-		return nil
-	}
-	return parseGroups(b)
-}
-
-// parseGroups finds the Groups line of /proc/TID/status.
-func parseGroups(status []byte) []uint32 {
-	_, line, ok := bytes.Cut(status, []byte("\nGroups:"))
-	if !ok {
-		return nil
-	}
-	line, _, _ = bytes.Cut(line, []byte("\n"))
-	var groups []uint32
-	for _, field := range bytes.Fields(line) {
-		g, err := strconv.ParseUint(string(field), 10, 32)
-		if err != nil {
-			return nil
-		}
-		groups = append(groups, uint32(g))
-	}
-	return groups
+	return st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0
 }

@@ -52,13 +52,19 @@ func (f *FS) fallocate(cancel <-chan struct{}, o *file, in *fuse.FallocateIn) er
 	}
 	// FUSE has no KILL_SUIDGID here; the kernel leaves it to us all the same.
 	if in.Uid != 0 && f.hasSetID(o.fd) {
-		return f.callers.withoutFsetid(cancel, do)
+		return f.callers.withoutFsetid(cancel, &in.InHeader, do)
 	}
 	return do()
 }
 
 // Lseek finds data and holes; the kernel answers every other whence itself.
 func (f *FS) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	if f.cache == CacheWriteback {
+		// The kernel asks without writing its dirty pages back first, so the
+		// source may not know of the data. Told that there is no LSEEK, it
+		// takes every file for data throughout, which is always right.
+		return fuse.ENOSYS
+	}
 	o, err := f.file(in.Fh)
 	if err == nil {
 		var off int64

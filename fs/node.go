@@ -18,8 +18,8 @@ type node struct {
 	id    uint64
 	key   string // identity; see identify
 	mount *mount
-	typ   uint32 // S_IFMT bits
-	fd    int    // O_PATH; -1: open by handle
+	typ   uint32       // S_IFMT bits
+	fd    atomic.Int32 // O_PATH; -1: open by handle; pin may set it
 
 	lookups uint64 // under nodes.mu
 
@@ -56,8 +56,8 @@ func (p pathFD) close() {
 // path returns an O_PATH descriptor of the node, opened anew by handle when
 // none is kept.
 func (n *node) path() (pathFD, error) {
-	if n.fd >= 0 {
-		return pathFD{fd: n.fd}, nil
+	if fd := n.fd.Load(); fd >= 0 {
+		return pathFD{fd: int(fd)}, nil
 	}
 	var h handleBuf
 	n.handle(&h)
@@ -103,6 +103,7 @@ type nodes struct {
 	table  table[node]
 	budget int64 // of O_PATH descriptors kept
 	kept   atomic.Int64
+	bare   atomic.Int64 // nodes without one
 
 	mu    sync.Mutex // guards byKey and every node's lookups
 	byKey map[string]*node
@@ -126,7 +127,7 @@ func (ns *nodes) acquire(fd int, st *unix.Statx_t, mt *mount) (*node, error) {
 	}
 	n, err := ns.add(fd, string(key), st, mt)
 	ns.mu.Unlock()
-	if err != nil || n.fd < 0 {
+	if err != nil || n.fd.Load() < 0 {
 		_ = unix.Close(fd)
 	}
 	return n, err
@@ -138,10 +139,12 @@ func (ns *nodes) add(fd int, key string, st *unix.Statx_t, mt *mount) (*node, er
 	if err != nil {
 		return nil, err
 	}
-	n := &node{id: id, key: key, mount: mt, typ: uint32(st.Mode) & unix.S_IFMT, fd: fd, lookups: 1}
+	n := &node{id: id, key: key, mount: mt, typ: uint32(st.Mode) & unix.S_IFMT, lookups: 1}
+	n.fd.Store(int32(fd))
 	if ns.kept.Add(1) > ns.budget && mt.handles && n.hasHandle() {
 		ns.kept.Add(-1)
-		n.fd = -1
+		ns.bare.Add(1)
+		n.fd.Store(-1)
 	}
 	ns.byKey[key] = n
 	ns.table.publish(id, n)
@@ -176,10 +179,31 @@ func (ns *nodes) forget(id, lookups uint64) {
 }
 
 func (ns *nodes) drop(n *node) {
-	if n.fd >= 0 {
-		ns.kept.Add(-1)
-		_ = unix.Close(n.fd)
+	fd := n.fd.Load()
+	if fd < 0 {
+		ns.bare.Add(-1)
+		return
 	}
+	ns.kept.Add(-1)
+	_ = unix.Close(int(fd))
+}
+
+// pin gives the node that fd (O_PATH) refers to this descriptor if it has
+// none, whatever the budget: it is about to lose a name, perhaps its last, and
+// a handle no longer leads to an inode that nobody holds. fd is taken over.
+func (ns *nodes) pin(fd int, st *unix.Statx_t) {
+	var b keyBuf
+	key := identify(fd, st, &b)
+	ns.mu.Lock()
+	n := ns.byKey[string(key)]
+	pinned := n != nil && n.fd.CompareAndSwap(-1, int32(fd))
+	ns.mu.Unlock()
+	if !pinned {
+		_ = unix.Close(fd)
+		return
+	}
+	ns.bare.Add(-1)
+	ns.kept.Add(1)
 }
 
 // count returns how many nodes there are.

@@ -54,7 +54,7 @@ func (f *FS) openNode(cancel <-chan struct{}, n *node, in *fuse.OpenIn, out *fus
 	}
 	// OpenIn.Mode is open_flags of the protocol.
 	if in.Mode&fuse.OPEN_KILL_SUIDGID != 0 && flags&unix.O_TRUNC != 0 && f.hasSetID(p.fd) {
-		err = f.callers.withoutFsetid(cancel, open)
+		err = f.callers.withoutFsetid(cancel, &in.InHeader, open)
 	} else {
 		err = open()
 	}

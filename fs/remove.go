@@ -34,7 +34,26 @@ func (f *FS) unlinkAt(parent *node, name string, flags int) error {
 		return err
 	}
 	defer p.close()
+	f.pin(p.fd, name)
 	return retry(func() error { return unix.Unlinkat(p.fd, name, flags) })
+}
+
+// pin keeps what has the name usable for who has it open or works in it, when
+// the name goes. Nodes that have their descriptor need nothing.
+func (f *FS) pin(dir int, name string) {
+	if f.nodes.bare.Load() == 0 {
+		return
+	}
+	fd, err := f.step(dir, name)
+	if err != nil {
+		return
+	}
+	var st unix.Statx_t
+	if statxFD(fd, 0, unix.STATX_INO|unix.STATX_MNT_ID, &st) != nil {
+		_ = unix.Close(fd)
+		return
+	}
+	f.nodes.pin(fd, &st)
 }
 
 // Rename moves a name, also with RENAME_NOREPLACE, RENAME_EXCHANGE and
@@ -68,6 +87,9 @@ func (f *FS) rename(from *node, in *fuse.RenameIn, oldName, newName string) erro
 		return err
 	}
 	defer q.close()
+	if in.Flags&unix.RENAME_EXCHANGE == 0 {
+		f.pin(q.fd, newName)
+	}
 	return retry(func() error {
 		return unix.Renameat2(p.fd, oldName, q.fd, newName, uint(in.Flags))
 	})

@@ -31,7 +31,8 @@ func (f *FS) setattr(cancel <-chan struct{}, n *node, o *file, in *fuse.SetAttrI
 		return err
 	}
 	defer p.close()
-	if in.Valid&(fuse.FATTR_UID|fuse.FATTR_GID) != 0 {
+	// With nothing valid it is chown(-1, -1), which clears set-id bits.
+	if in.Valid&(fuse.FATTR_UID|fuse.FATTR_GID) != 0 || in.Valid&^(fuse.FATTR_FH|fuse.FATTR_LOCKOWNER|fuse.FATTR_CTIME) == 0 {
 		if err := f.chown(p.fd, in); err != nil {
 			return err
 		}
@@ -60,7 +61,7 @@ func (f *FS) setattr(cancel <-chan struct{}, n *node, o *file, in *fuse.SetAttrI
 // pathOf is a descriptor for calls about the inode: the open file's where
 // there is one, for its inode may have lost its last name.
 func (f *FS) pathOf(n *node, o *file) (pathFD, error) {
-	if n.fd < 0 && o != nil {
+	if o != nil && n.fd.Load() < 0 {
 		return pathFD{fd: o.fd}, nil
 	}
 	return n.path()
@@ -95,7 +96,7 @@ func (f *FS) truncate(cancel <-chan struct{}, path int, o *file, in *fuse.SetAtt
 	}
 	do := func() error { return retry(func() error { return unix.Ftruncate(fd, size) }) }
 	if in.Valid&fuse.FATTR_KILL_SUIDGID != 0 && f.hasSetID(fd) {
-		return f.callers.withoutFsetid(cancel, do)
+		return f.callers.withoutFsetid(cancel, &in.InHeader, do)
 	}
 	return do()
 }

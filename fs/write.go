@@ -51,7 +51,7 @@ func (f *FS) write(cancel <-chan struct{}, o *file, in *fuse.WriteIn, data [][]b
 
 // writeKill writes such that set-id bits are dropped.
 func (f *FS) writeKill(cancel <-chan struct{}, o *file, in *fuse.WriteIn, data [][]byte) (n int, err error) {
-	err = f.callers.withoutFsetid(cancel, func() (err error) {
+	err = f.callers.withoutFsetid(cancel, &in.InHeader, func() (err error) {
 		n, err = pwrite(o.fd, data, int64(in.Offset))
 		return err
 	})
@@ -60,13 +60,10 @@ func (f *FS) writeKill(cancel <-chan struct{}, o *file, in *fuse.WriteIn, data [
 
 // writeBack writes dirty pages through a descriptor with O_APPEND, which would
 // take them to the end of the file: the kernel picks any open file that can
-// write, a mapping's pages have an offset of their own.
+// write, while a mapping's pages have an offset of their own. So it takes
+// another descriptor. (RWF_NOAPPEND would do, but overlay ignores it.)
 func (f *FS) writeBack(o *file, data [][]byte, off int64) (int, error) {
-	n, err := retryFd(func() (int, error) { return unix.Pwritev2(o.fd, data, off, unix.RWF_NOAPPEND) })
-	if err != unix.EOPNOTSUPP && err != unix.ENOSYS && err != unix.EINVAL {
-		return max(n, 0), err
-	}
-	fd, err := f.reopen(o.fd, unix.O_WRONLY) // before Linux 6.9
+	fd, err := f.reopen(o.fd, unix.O_WRONLY)
 	if err != nil {
 		return 0, err
 	}

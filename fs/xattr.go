@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"bytes"
+
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
@@ -34,22 +36,74 @@ func (f *FS) GetXAttr(_ <-chan struct{}, h *fuse.InHeader, attr string, dest []b
 		return err
 	})
 	if err == nil && len(dest) == 0 && size > 0 {
-		return uint32(size), f.done(n, h, accounting.OpGetxattr, nil) | fuse.ERANGE
+		f.done(n, h, accounting.OpGetxattr, nil)
+		return uint32(size), fuse.ERANGE
 	}
 	return uint32(max(size, 0)), f.done(n, h, accounting.OpGetxattr, err)
 }
 
-// ListXAttr lists the names of attributes, each ended by a NUL.
+// ListXAttr lists the names of attributes, each ended by a NUL; of trusted.*
+// only to those who may read them, for we see them all.
 func (f *FS) ListXAttr(_ <-chan struct{}, h *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
-	var size int
+	var names []byte
 	n, err := f.withPath(h.NodeId, func(path string) (err error) {
-		size, err = unix.Listxattr(path, dest)
+		names, err = listXattr(path)
 		return err
 	})
-	if err == nil && len(dest) == 0 && size > 0 {
-		return uint32(size), f.done(n, h, accounting.OpListxattr, nil) | fuse.ERANGE
+	if err == nil && f.privileged && hasTrusted(names) && (h.Uid != 0 || !hasCapability(h.Pid, unix.CAP_SYS_ADMIN)) {
+		names = dropTrusted(names)
 	}
-	return uint32(max(size, 0)), f.done(n, h, accounting.OpListxattr, err)
+	if err == nil && len(names) > len(dest) {
+		f.done(n, h, accounting.OpListxattr, sizeError(dest))
+		return uint32(len(names)), fuse.ERANGE
+	}
+	copy(dest, names)
+	return uint32(len(names)), f.done(n, h, accounting.OpListxattr, err)
+}
+
+// sizeError is ERANGE unless the caller only asked for the size.
+func sizeError(dest []byte) error {
+	if len(dest) == 0 {
+		return nil
+	}
+	return unix.ERANGE
+}
+
+// listXattr reads the whole list, which is at most 64 KiB (XATTR_LIST_MAX).
+func listXattr(path string) ([]byte, error) {
+	var small [512]byte
+	n, err := unix.Listxattr(path, small[:])
+	if err == nil {
+		return append([]byte(nil), small[:n]...), nil
+	}
+	if err != unix.ERANGE {
+		return nil, err
+	}
+	buf := make([]byte, 64<<10)
+	n, err = unix.Listxattr(path, buf)
+	return buf[:max(n, 0)], err
+}
+
+const trusted = "trusted."
+
+func hasTrusted(names []byte) bool {
+	return bytes.HasPrefix(names, []byte(trusted)) || bytes.Contains(names, []byte("\x00"+trusted))
+}
+
+// dropTrusted takes trusted.* off a list, in place.
+func dropTrusted(names []byte) []byte {
+	kept := names[:0]
+	for len(names) > 0 {
+		end := bytes.IndexByte(names, 0) + 1
+		if end == 0 {
+			end = len(names)
+		}
+		if !bytes.HasPrefix(names, []byte(trusted)) {
+			kept = append(kept, names[:end]...)
+		}
+		names = names[end:]
+	}
+	return kept
 }
 
 // SetXAttr writes an attribute.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,13 +45,16 @@ type cgroup struct {
 	path string // from the root, such as /blkfs-test-12-a
 }
 
-var cgroupCount int
+var cgroupCount atomic.Int32
 
 // newCgroup makes a cgroup that goes with the test.
 func newCgroup(t testing.TB) *cgroup {
 	t.Helper()
-	cgroupCount++
-	return makeCgroup(t, fmt.Sprintf("/blkfs-test-%d-%d", os.Getpid(), cgroupCount))
+	name := os.Getenv("BLKFS_RUN") // by which scripts/swept finds what was left
+	if name == "" {
+		name = fmt.Sprintf("blkfs-test-%d", os.Getpid())
+	}
+	return makeCgroup(t, fmt.Sprintf("/%s-%d", name, cgroupCount.Add(1)))
 }
 
 func (c *cgroup) child(name string) *cgroup {

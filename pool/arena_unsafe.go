@@ -53,6 +53,9 @@ func (a *arena) populate(first, n int) error {
 	return nil
 }
 
+// Block returns the memory of block i, which stays valid until Close.
+func (p *Pool) Block(i Index) unsafe.Pointer { return p.blocks.at(int(i)) }
+
 func (p *Pool) bytes(i Index) []byte {
 	return unsafe.Slice((*byte)(p.Block(i)), p.cfg.Size)
 }

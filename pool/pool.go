@@ -28,7 +28,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"unsafe"
 )
 
 // Index names a block of a Pool. The zero Index is none.
@@ -234,9 +233,6 @@ func (p *Pool) Resize(reserve, limit int) error {
 	p.kick()
 	return nil
 }
-
-// Block returns the memory of block i, which stays valid until Close.
-func (p *Pool) Block(i Index) unsafe.Pointer { return p.blocks.at(int(i)) }
 
 // Made returns how many blocks exist: their indexes are 1 to Made. Blocks of
 // higher indexes may not be touched.

@@ -95,9 +95,16 @@ func (d daemon) serves() error {
 	return errors.Join(err, d.ready.Close())
 }
 
-func (d daemon) failed(err error) {
-	_, _ = io.WriteString(d.ready, failedPrefix+err.Error()) // else the exit code speaks
-	_ = d.ready.Close()
+// errTold is an error that the user was told already.
+var errTold = errors.New("told")
+
+// failed leaves it to the starter to tell the user what went wrong.
+func (d daemon) failed(err error) error {
+	defer d.ready.Close()
+	if _, werr := io.WriteString(d.ready, failedPrefix+err.Error()); werr != nil {
+		return err
+	}
+	return errTold
 }
 
 // waitForEnd returns when the mount is gone: somebody unmounted it, or a signal

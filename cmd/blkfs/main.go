@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -15,7 +16,11 @@ var version = "devel"
 
 func main() {
 	cmd := rootCommand()
-	if err := cmd.Execute(); err != nil {
+	switch err := cmd.Execute(); {
+	case err == nil:
+	case errors.Is(err, errTold):
+		os.Exit(1)
+	default:
 		fmt.Fprintln(os.Stderr, "blkfs:", err)
 		os.Exit(1)
 	}

@@ -77,11 +77,10 @@ func runMount(fl mountFlags, source, mountpoint string) error {
 	if !ok {
 		return startDaemon()
 	}
-	err = serve(fl, source, mountpoint, d.serves)
-	if err != nil {
-		d.failed(err)
+	if err := serve(fl, source, mountpoint, d.serves); err != nil {
+		return d.failed(err)
 	}
-	return err
+	return nil
 }
 
 // serve mounts, calls ready when the mount answers, and returns when it is gone.

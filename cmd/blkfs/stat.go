@@ -26,7 +26,8 @@ func statCommand() *cobra.Command {
 		Short: "Print which cgroups did how much I/O",
 		Long: `Print which cgroups did how much I/O through a mount: for each cgroup its own
 figures, not those of the cgroups below it. With CGROUP, print that cgroup and
-those below it. What removed cgroups did is in the line (removed).`,
+those below it. What removed cgroups did, or what was before somebody wrote to
+blkio.reset_stats, is in a line of its own.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, ok := orders[order]
