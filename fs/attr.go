@@ -27,10 +27,7 @@ func (f *FS) fillAttr(a *fuse.Attr, st *unix.Statx_t) {
 
 // statOf stats an open file where the request names one, else the node.
 func (f *FS) statOf(n *node, o *file, st *unix.Statx_t) error {
-	if o != nil {
-		return statxFD(o.fd, 0, statxMask, st)
-	}
-	p, err := n.path()
+	p, err := f.pathOf(n, o)
 	if err != nil {
 		return err
 	}
@@ -77,19 +74,13 @@ func (f *FS) statx(n *node, in *fuse.StatxIn, out *fuse.StatxOut) error {
 	if in.GetattrFlags&fuse.FUSE_GETATTR_FH != 0 {
 		o = f.files.get(in.Fh)
 	}
-	fd := -1
-	if o != nil {
-		fd = o.fd
-	} else {
-		p, err := n.path()
-		if err != nil {
-			return err
-		}
-		defer p.close()
-		fd = p.fd
+	p, err := f.pathOf(n, o)
+	if err != nil {
+		return err
 	}
+	defer p.close()
 	var st unix.Statx_t
-	if err := statxFD(fd, int(in.SxFlags)&(unix.AT_STATX_FORCE_SYNC|unix.AT_STATX_DONT_SYNC), in.SxMask|unix.STATX_BASIC_STATS, &st); err != nil {
+	if err := statxFD(p.fd, int(in.SxFlags)&(unix.AT_STATX_FORCE_SYNC|unix.AT_STATX_DONT_SYNC), in.SxMask|unix.STATX_BASIC_STATS, &st); err != nil {
 		return err
 	}
 	st.Ino = f.mounts.ino(st.Dev_major, st.Dev_minor, st.Ino)

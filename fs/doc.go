@@ -18,13 +18,13 @@
 // # Synchronization
 //
 // Node and file fields are immutable once published, but those that are
-// atomic or say otherwise. Locks, none of which is held while another is
-// taken, and none of which Read and Write take:
+// atomic or say otherwise. Read and Write take no lock. The others, each of
+// which may be held while those indented under it are taken:
 //
-//	nodes.mu      key → node, lookup counts
-//	table.mu      free slots of one table
-//	mounts.mu     mount ids and devices met; held while mountinfo is read
-//	dirStream.mu  the position of one open directory; held while it is read,
-//	              and while its entries are looked up (nodes.mu, mounts.mu)
-//	lockTable.mu  byte-range lock owners
+//	dirStream.mu    the position of one open directory; held while it is read
+//	  mounts.mu     mount ids and devices met; held while mountinfo is read
+//	  nodes.mu      key → node, lookup counts
+//	    table.mu    free slots of one table
+//	lockTable.mu    byte-range lock owners; held during F_OFD_SETLK and flock,
+//	                which do not wait
 package fs

@@ -54,9 +54,15 @@ func (f *FS) Mount(mountpoint string, o Options) (*Server, error) {
 	f.nodiratime = o.Flags&unix.MS_NODIRATIME != 0
 	srv, err := fuse.NewServer(f.RawFileSystem(), path, opts)
 	if err != nil {
+		if m := topMount(path); m != nil && m.FSType == "fuse."+opts.Name {
+			_ = unmount(path, opts.DirectMountStrict, true) // it stood, but did not get through INIT
+		}
 		return nil, fmt.Errorf("mount blkfs on %s: %w", path, err)
 	}
 	s := &Server{server: srv, path: path, direct: opts.DirectMountStrict, done: make(chan struct{})}
+	if m := topMount(path); m != nil {
+		s.mountID = m.ID
+	}
 	go s.serve()
 	if err := srv.WaitMount(); err != nil {
 		_ = s.LazyUnmount()

@@ -19,6 +19,8 @@ type Server struct {
 	path   string
 	direct bool // mounted by ourselves, not by fusermount3
 	done   chan struct{}
+
+	mountID int // as in mountinfo; 0: unknown
 }
 
 func (s *Server) serve() {
@@ -41,7 +43,7 @@ func (s *Server) Unmount() error {
 	if s.gone() {
 		return nil
 	}
-	if err := unmount(s.path, s.direct, false); err != nil {
+	if err := s.unmount(false); err != nil {
 		return err
 	}
 	s.Wait()
@@ -54,7 +56,15 @@ func (s *Server) LazyUnmount() error {
 	if s.gone() {
 		return nil
 	}
-	return unmount(s.path, s.direct, true)
+	return s.unmount(true)
+}
+
+// unmount takes away what is mounted at the path if that is us.
+func (s *Server) unmount(lazy bool) error {
+	if m := topMount(s.path); m != nil && s.mountID != 0 && m.ID != s.mountID {
+		return fmt.Errorf("unmount %s: another mount, of type %s, lies over it", s.path, m.FSType)
+	}
+	return unmount(s.path, s.direct, lazy)
 }
 
 func (s *Server) gone() bool {

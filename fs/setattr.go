@@ -58,10 +58,10 @@ func (f *FS) setattr(cancel <-chan struct{}, n *node, o *file, in *fuse.SetAttrI
 	return nil
 }
 
-// pathOf is a descriptor for calls about the inode: the open file's where
-// there is one, for its inode may have lost its last name.
+// pathOf is a descriptor for calls about the inode: the open file's where the
+// request names one, which saves a node without descriptor its detour.
 func (f *FS) pathOf(n *node, o *file) (pathFD, error) {
-	if o != nil && n.fd.Load() < 0 {
+	if o != nil {
 		return pathFD{fd: o.fd}, nil
 	}
 	return n.path()

@@ -29,9 +29,10 @@ func newContainer(t testing.TB, data, script string) *container {
 	t.Helper()
 	needTool(t, "runc")
 	busybox := needTool(t, "busybox")
-	parent := newCgroup(t)
-	c := &container{t: t, bundle: t.TempDir(), cgroup: parent.child("ctr")}
-	c.id = strings.ReplaceAll(strings.Trim(c.cgroup.path, "/"), "/", "-")
+	// Directly below the root: runc leaves the parents that it makes in the
+	// other hierarchies.
+	c := &container{t: t, bundle: t.TempDir(), cgroup: newCgroup(t)}
+	c.id = strings.Trim(c.cgroup.path, "/")
 	bin := filepath.Join(c.bundle, "rootfs", "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		t.Fatal(err)
@@ -87,8 +88,8 @@ func (c *container) spec(data, script string) map[string]any {
 	}
 }
 
-// start creates and starts the container, its processes in the cgroup on every
-// hierarchy: runc of this age knows the unified one of a hybrid host or not.
+// create creates the container, its processes in the cgroup on every hierarchy:
+// runc of this age knows the unified one of a hybrid host or not.
 func (c *container) create() {
 	c.t.Helper()
 	create := exec.Command("runc", "create", "--bundle", c.bundle, c.id)

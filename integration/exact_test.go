@@ -110,16 +110,31 @@ func TestReadingStatFilesMakesNoGroup(t *testing.T) {
 		}
 		before := m.books.PoolStats()
 		files := 0
-		err := filepath.WalkDir(m.stats, func(path string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() || d.Name() == "blkio.reset_stats" {
-				return err
-			}
+		read := func(path string) {
+			t.Helper()
+			readFile(t, path)
 			files++
-			_, err = os.ReadFile(path)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+		}
+		for _, name := range []string{"pool", "devices", "version", "removed"} {
+			read(filepath.Join(m.stats, name))
+		}
+		for _, tree := range []string{"blkio", "unified"} {
+			for _, top := range []string{"/", parent.path} {
+				err := filepath.WalkDir(filepath.Join(m.stats, tree, top), func(path string, d os.DirEntry, err error) error {
+					switch {
+					case err != nil:
+						return err
+					case d.IsDir() && top == "/" && path != filepath.Join(m.stats, tree):
+						return filepath.SkipDir // other tests' cgroups come and go
+					case !d.IsDir() && d.Name() != "blkio.reset_stats":
+						read(path)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 		if files < idle*2*20 {
 			t.Errorf("only %d files read", files)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func binary(t testing.TB) string {
 		if buildDir, buildErr = os.MkdirTemp("", "blkfs-test-bin-"); buildErr != nil {
 			return
 		}
-		cmd := exec.Command("go", "build", "-o", buildDir, "blkfs/cmd/blkfs")
+		cmd := exec.Command("go", "build", "-race="+strconv.FormatBool(raceEnabled), "-o", buildDir, "blkfs/cmd/blkfs")
 		cmd.Stderr = os.Stderr
 		buildErr = cmd.Run()
 	})

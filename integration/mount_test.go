@@ -29,6 +29,7 @@ type mountConfig struct {
 	cache   fs.CacheMode
 	books   accounting.Config
 	options []string
+	beside  bool // another server runs in this process, and what it holds comes and goes
 }
 
 // mount mounts, and at the end of the test unmounts and looks for leaks.
@@ -67,7 +68,9 @@ func mount(t testing.TB, cfg mountConfig) *mounted {
 		if err := m.books.Close(); err != nil {
 			t.Error(err)
 		}
-		checkLeaks(t, before)
+		if !cfg.beside {
+			checkLeaks(t, before)
+		}
 	})
 	return m
 }
