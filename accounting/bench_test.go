@@ -79,7 +79,7 @@ func BenchmarkClock(b *testing.B) {
 
 // Making a group in the I/O path: its share of the lookup of paths included.
 func BenchmarkMakeGroup(b *testing.B) {
-	const n = 2000
+	const n = 500
 	books := newTestBooks(b, Config{PoolReserve: n + 100})
 	owners := make([]Owner, n)
 	for i := range owners {

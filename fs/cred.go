@@ -115,6 +115,8 @@ func (c *callers) thread(j *job) {
 	runtime.LockOSThread()
 	t := thread{umask: -1}
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		// A seccomp profile can forbid it. Files with a wrong mode would be worse.
+		c.fs.log.Error("no thread with a umask of its own: new files cannot be made", "unshare", err)
 		t.broken = err
 	}
 	for ; j != nil; j = <-c.jobs {
