@@ -110,7 +110,8 @@ func (id *identifier) identify(tid uint32, buf *pathBuffer) (cg uint64, path cgr
 		if cg = id.idOf(path); cg == 0 {
 			continue
 		}
-		if !id.pidfd || id.quick(tid) == cg {
+		// The root stands for what is outside our cgroup namespace too.
+		if !id.pidfd || path.isRoot() || id.quick(tid) == cg {
 			return cg, path, true
 		}
 	}

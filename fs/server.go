@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -78,6 +79,10 @@ func (s *Server) gone() bool {
 
 // Unmount takes a mount of a blkfs away that another process serves.
 func Unmount(path string, lazy bool) error {
+	// A dead mount cannot be looked at; then path has to be spelled as it was mounted.
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
 	m := topMount(path)
 	if m == nil {
 		return fmt.Errorf("%s is not a mount point", path)

@@ -104,7 +104,7 @@ func TestStatFileIsNotForWriting(t *testing.T) {
 		t.Errorf("mkdir of the virtual directory: %v, want EEXIST", err)
 	}
 	writeFile(t, filepath.Join(m.dir, "f"), "x")
-	for what, f := range map[string]func(old, new string) error{"rename": os.Rename, "link": os.Link} {
+	for what, f := range map[string]func(from, to string) error{"rename": os.Rename, "link": os.Link} {
 		err := f(filepath.Join(m.dir, "f"), filepath.Join(m.stats, "blkio", "f"))
 		if le, ok := err.(*os.LinkError); !ok || le.Err != syscall.EXDEV {
 			t.Errorf("%s into the virtual directory: %v, want EXDEV", what, err)
