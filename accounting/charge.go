@@ -8,10 +8,8 @@ func (a *Accounting) charge(dev *Device, c *Caller, slot uint32) *group {
 		}
 		return a.chargeOpener(dev, c.Opener, slot)
 	}
-	if id := a.ident.quick(c.TID); id != 0 {
-		if g := a.acquire(groupKey{id, dev.index}, slot); g != nil {
-			return g
-		}
+	if g := a.known(dev, c.TID, slot); g != nil {
+		return g
 	}
 	var buf pathBuffer
 	id, path, ok := a.ident.identify(c.TID, &buf)
@@ -20,6 +18,16 @@ func (a *Accounting) charge(dev *Device, c *Caller, slot uint32) *group {
 		return a.chargeOpener(dev, c.Opener, slot)
 	}
 	return a.ensure(dev, id, path, slot)
+}
+
+// known returns the thread's group, pinned, where it has one and its cgroup can be
+// told without a path.
+func (a *Accounting) known(dev *Device, tid, slot uint32) *group {
+	id := a.ident.quick(tid)
+	if id == 0 {
+		return nil
+	}
+	return a.acquire(groupKey{id, dev.index}, slot)
 }
 
 // chargeOpener charges the cgroup that opened the handle, or, where that is
@@ -48,10 +56,8 @@ func (a *Accounting) chargeOp(dev *Device, c *Caller, slot uint32) *group {
 	if c.TID == 0 {
 		return a.pinRoot(dev, slot)
 	}
-	if id := a.ident.quick(c.TID); id != 0 {
-		if g := a.acquire(groupKey{id, dev.index}, slot); g != nil {
-			return g
-		}
+	if g := a.known(dev, c.TID, slot); g != nil {
+		return g
 	}
 	var buf pathBuffer
 	id, path, ok := a.ident.identify(c.TID, &buf)
