@@ -120,3 +120,39 @@ func TestConservationUnderRemoval(t *testing.T) {
 		t.Errorf("%d blocks in use, want 2: of the root and /p", n)
 	}
 }
+
+func TestReusedBlockStartsAtZero(t *testing.T) {
+	b := newTestBooks(t, Config{PoolReserve: 1, PoolMax: 1})
+	old := b.mkdir("/a")
+	b.do(old, Write, 1)
+	b.do(old, Read, 1)
+	b.rmdir("/a")
+	b.Sweep()
+	o := b.mkdir("/b")
+	b.do(o, Discard, 5)
+	var want Counters
+	want.Bytes.By[Discard], want.Requests.By[Discard] = 5, 1
+	got := b.Own(o.id)[0].Counters
+	got.ServiceTime = RWStat{}
+	if got != want {
+		t.Errorf("%+v", got)
+	}
+	if tree := b.Tree(o.id)[0].Counters; tree.Bytes != want.Bytes || tree.Latency != want.Latency {
+		t.Errorf("inherited by nobody: %+v", tree)
+	}
+}
+
+// The opener of a file is gone, and another cgroup has its name: that one must
+// not pay.
+func TestSuccessorOfTheSameNameDoesNotPay(t *testing.T) {
+	b := newTestBooks(t, Config{})
+	old := b.mkdir("/p/a")
+	b.rmdir("/p/a")
+	for b.mkdir("/p/a").id == old.id { // the test's file system may give the number again
+		b.rmdir("/p/a")
+		b.mkdir("/p/other" + b.t.TempDir()[1:])
+	}
+	b.do(old, Read, 9)
+	b.wantOwn("/p/a", 0)
+	b.wantOwn("/p", 9)
+}

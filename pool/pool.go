@@ -183,7 +183,8 @@ func (p *Pool) Get(cpu int) (i Index, ok bool) {
 		p.kick()
 		return 0, false
 	}
-	if int64(s.n.Load())*int64(len(p.stacks))*2 < p.reserve.Load() {
+	s.taken.Add(1)
+	if s.n.Load()*int64(len(p.stacks))*2 < p.reserve.Load() {
 		p.kick() // below half of this list's share of the reserve
 	}
 	return i, true
@@ -196,7 +197,9 @@ func (p *Pool) Put(cpu int, i Index) {
 		panic(fmt.Sprintf("pool: block %d put back twice", i))
 	}
 	p.cfg.Clear(p.bytes(i))
-	p.stacks[cpu%len(p.stacks)].push(p, i)
+	s := &p.stacks[cpu%len(p.stacks)]
+	s.taken.Add(-1)
+	s.push(p, i)
 }
 
 // Alloc makes a new block, beyond Max too, as long as Extra lasts. It may wait:
@@ -213,7 +216,8 @@ func (p *Pool) Alloc() (Index, error) {
 		return 0, fmt.Errorf("pool: populate a block: %w", err)
 	}
 	p.extra.Add(1)
-	*p.link(first) = taken
+	atomic.StoreUint32(p.link(first), taken)
+	p.stacks[0].taken.Add(1)
 	return first, nil
 }
 
@@ -261,10 +265,10 @@ func (p *Pool) Stats() Stats {
 	}
 	for k := range p.stacks {
 		s.Free += int(p.stacks[k].n.Load())
+		s.InUse += int(p.stacks[k].taken.Load())
 		s.Misses += p.stacks[k].misses.Load()
 	}
-	made := int(p.made.Load())
-	s.InUse = max(0, made-s.Free)
-	s.Bytes = uint64(made) * uint64(p.cfg.Size+linkSize)
+	s.Free, s.InUse = max(0, s.Free), max(0, s.InUse) // between two stacks a sum can be off
+	s.Bytes = uint64(p.made.Load()) * uint64(p.cfg.Size+linkSize)
 	return s
 }

@@ -262,3 +262,23 @@ func BenchmarkGetPutParallel(b *testing.B) {
 		}
 	})
 }
+
+// A pop that was overtaken by a pop and a push of the same block must fail: the
+// head never is again what it was.
+func TestHeadOfAStackNeverRepeats(t *testing.T) {
+	p := newPool(t, Config{Size: 64, Reserve: 2, Max: 2, CPUs: 1})
+	s := &p.stacks[0]
+	seen := map[uint64]bool{}
+	for range 100 {
+		i := s.pop(p)
+		if seen[s.head.Load()] {
+			t.Fatal("after a pop the head is what it was once")
+		}
+		seen[s.head.Load()] = true
+		s.push(p, i)
+		if seen[s.head.Load()] {
+			t.Fatal("after a push the head is what it was once")
+		}
+		seen[s.head.Load()] = true
+	}
+}

@@ -45,7 +45,7 @@ func (p *Pool) refillBatch() (int, error) {
 	if p.stalled {
 		return 0, nil
 	}
-	want := p.reserve.Load() - int64(p.free())
+	want := p.reserve.Load() - p.free()
 	room := p.max.Load() - (p.made.Load() - p.extra.Load())
 	n := int(min(want, room, refillBatch))
 	if n <= 0 {
@@ -57,7 +57,6 @@ func (p *Pool) refillBatch() (int, error) {
 	}
 	for k := range n {
 		i := first + Index(k)
-		*p.link(i) = taken
 		p.shortest().push(p, i)
 	}
 	p.refills.Add(1)
@@ -77,10 +76,10 @@ func (p *Pool) grow(n int) (Index, error) {
 	return Index(first), nil
 }
 
-func (p *Pool) free() int {
-	n := 0
+func (p *Pool) free() int64 {
+	var n int64
 	for k := range p.stacks {
-		n += int(p.stacks[k].n.Load())
+		n += p.stacks[k].n.Load()
 	}
 	return n
 }

@@ -10,9 +10,10 @@ const taken = ^uint32(0)
 // pop and a push of the same block would put a wrong block on top.
 type stack struct {
 	head   atomic.Uint64
-	n      atomic.Int32
+	n      atomic.Int64 // free blocks here
+	taken  atomic.Int64 // blocks taken from here, less those put here: only the sum over stacks tells
 	misses atomic.Uint64
-	_      [blockAlign - 24]byte
+	_      [blockAlign - 32]byte
 }
 
 func headOf(version uint64, i uint32) uint64 { return version&^(1<<32-1) + 1<<32 | uint64(i) }
