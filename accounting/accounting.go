@@ -142,7 +142,7 @@ func newAccounting(cfg Config, ident *identifier) (*Accounting, error) {
 		Size:    a.layout.size,
 		Reserve: cfg.PoolReserve,
 		Max:     cfg.PoolMax,
-		Limit:   cfg.PoolMax, // the index is made for that many
+		Limit:   cfg.PoolMax,
 		Extra:   maxDevices,
 		CPUs:    cfg.Slots,
 		Clear:   a.layout.clear,
@@ -163,8 +163,13 @@ func (a *Accounting) Close() error {
 	return errors.Join(a.pool.Close(), a.ident.close())
 }
 
-// PoolStats returns the figures of the pool of groups.
-func (a *Accounting) PoolStats() pool.Stats { return a.pool.Stats() }
+// PoolStats returns the figures of the pool of groups; its bytes include those of
+// the index.
+func (a *Accounting) PoolStats() pool.Stats {
+	s := a.pool.Stats()
+	s.Bytes += a.index.bytes()
+	return s
+}
 
 // StallRefill stops the pool's refill until resume is called; see pool.Stall.
 func (a *Accounting) StallRefill() (resume func()) { return a.pool.Stall() }

@@ -40,31 +40,42 @@ func (a *Accounting) chargeOpener(dev *Device, o *Owner, slot uint32) *group {
 		return g
 	}
 	var buf pathBuffer
-	path, ok := buf.set(o.path)
-	if !ok {
-		return a.pinRoot(dev, slot)
-	}
-	id := a.ident.idOf(path)
-	if id != o.id {
-		id = 0 // another cgroup of that name: not ours
-	}
+	id, path := a.opener(o, &buf)
 	return a.ensure(dev, id, path, slot)
 }
 
 // chargeOp returns, pinned, the group that an operation is counted in.
 func (a *Accounting) chargeOp(dev *Device, c *Caller, slot uint32) *group {
-	if c.TID == 0 {
-		return a.pinRoot(dev, slot)
+	var buf pathBuffer
+	if c.TID == 0 { // a release: the kernel sends it for nobody
+		id, path := a.opener(c.Opener, &buf)
+		return a.closest(dev, id, path, slot)
 	}
 	if g := a.known(dev, c.TID, slot); g != nil {
 		return g
 	}
-	var buf pathBuffer
 	id, path, ok := a.ident.identify(c.TID, &buf)
 	if !ok {
-		return a.pinRoot(dev, slot)
+		id, path = a.opener(c.Opener, &buf)
 	}
 	return a.closest(dev, id, path, slot)
+}
+
+// opener returns the cgroup of an Owner: with id 0 when another has its name.
+func (a *Accounting) opener(o *Owner, buf *pathBuffer) (uint64, cgroupPath) {
+	root := cgroupPath{buf[:1]}
+	buf[0] = '/'
+	if o == nil || o.id == 0 {
+		return a.rootID, root
+	}
+	path, ok := buf.set(o.path)
+	if !ok {
+		return a.rootID, root
+	}
+	if a.ident.idOf(path) != o.id {
+		return 0, path
+	}
+	return o.id, path
 }
 
 // Owner tells the cgroup of a thread, for an open file to keep. ok is false, and

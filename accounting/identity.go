@@ -13,7 +13,7 @@ import (
 // identifier tells the cgroup of a thread. It keeps no answers: it is right
 // even when the thread was moved a moment ago. Immutable.
 //
-// On v2 PIDFD_GET_INFO (Linux 6.13) gives the cgroup's id in two system calls;
+// On v2 PIDFD_GET_INFO (Linux 6.13) gives the cgroup's id in three system calls;
 // else, and always on v1, /proc/TID/cgroup gives its path, and the inode number
 // of that directory is the id. Ids are never used twice, paths are.
 type identifier struct {
@@ -101,7 +101,8 @@ func (id *identifier) idOf(p cgroupPath) uint64 {
 func (id *identifier) identify(tid uint32, buf *pathBuffer) (cg uint64, path cgroupPath, ok bool) {
 	// The cgroup can be renamed or removed, and the thread moved, between the
 	// reading of the path and its lookup: then look again. Whoever moves
-	// threads without pause sooner or later gets an answer of "unknown".
+	// threads without pause sooner or later gets an answer of "unknown", as do
+	// zombies of a removed cgroup ("/a (deleted)", on v2).
 	for range 8 {
 		path, ok = id.pathOf(tid, buf)
 		if !ok {
@@ -133,7 +134,11 @@ func (id *identifier) pathOf(tid uint32, buf *pathBuffer) (cgroupPath, bool) {
 			return cgroupPath{}, false
 		}
 	}
-	return parseCgroupFile(text, id.hierarchy)
+	path, ok := parseCgroupFile(text, id.hierarchy)
+	if ok && isOutside(path.b) {
+		path.b = path.b[:1] // outside our cgroup namespace: counts as the root
+	}
+	return path, ok
 }
 
 // parseCgroupFile finds the path of one hierarchy in the text of
@@ -153,22 +158,15 @@ func parseCgroupFile(text []byte, h Hierarchy) (cgroupPath, bool) {
 		}
 		if h == HierarchyV2 && string(num) == "0" && len(controllers) == 0 ||
 			h == HierarchyV1 && hasController(controllers, "blkio") {
-			return visiblePath(path)
+			return cgroupPath{path}, true
 		}
 	}
 	return cgroupPath{}, false
 }
 
-// visiblePath refuses what is not a directory that we could look up: a cgroup
-// removed under a zombie. One outside our cgroup namespace counts as the root.
-func visiblePath(path []byte) (cgroupPath, bool) {
-	if bytes.HasSuffix(path, []byte(" (deleted)")) {
-		return cgroupPath{}, false
-	}
-	if string(path) == "/.." || bytes.HasPrefix(path, []byte("/../")) {
-		return cgroupPath{path[:1]}, true
-	}
-	return cgroupPath{path}, true
+// isOutside says whether a path leads out of the cgroup namespace it is read in.
+func isOutside(path []byte) bool {
+	return string(path) == "/.." || bytes.HasPrefix(path, []byte("/../"))
 }
 
 func hasController(list []byte, name string) bool {

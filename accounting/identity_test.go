@@ -19,8 +19,8 @@ func TestParseCgroupFile(t *testing.T) {
 		{"v1 absent", "0::/a\n", HierarchyV1, "", false},
 		{"similar name", "3:xblkio:/a\n", HierarchyV1, "", false},
 		{"root", "0::/\n", HierarchyV2, "/", true},
-		{"removed under a zombie", "0::/a (deleted)\n", HierarchyV2, "", false},
-		{"outside our namespace", "0::/../other\n", HierarchyV2, "/", true},
+		{"named as if removed", "0::/a (deleted)\n", HierarchyV2, "/a (deleted)", true},
+		{"outside our namespace", "0::/../other\n", HierarchyV2, "/../other", true},
 		{"named like outside", "0::/..a\n", HierarchyV2, "/..a", true},
 		{"cut short", "0::/ab", HierarchyV2, "", false},
 		{"empty", "", HierarchyV2, "", false},
@@ -66,19 +66,43 @@ func TestPathParents(t *testing.T) {
 	}
 }
 
-func TestNamespaceRoot(t *testing.T) {
+func TestNamespaceDepth(t *testing.T) {
 	for _, x := range []struct {
-		outside, inside, root string
-		ok                    bool
+		outside, inside string
+		depth           int
 	}{
-		{"/docker/x", "/", "/docker/x", true},
-		{"/docker/x/y", "/y", "/docker/x", true},
-		{"/x/y", "/x/y", "/", true},
-		{"/other", "/y", "/other", false},
+		{"/", "/", 0},
+		{"/", "/..", 1},
+		{"/", "/../../..", 3},
+		{"/sys/blkfs", "/../../sys/blkfs", 2}, // ours and the namespace meet at the root
+		{"/a/b/blkfs", "/../../b/blkfs", 3},   // they meet at /a
+		{"/a/b/blkfs", "/blkfs", 2},           // we are below the namespace's root
+		{"/a/b/blkfs", "/", 3},                // we are its root
+		{"/kube/pod", "/../../x/../../..", 6}, // not a path of the kernel's; no panic
 	} {
-		root, ok := namespaceRoot(x.outside, x.inside)
-		if root != x.root || ok != x.ok {
-			t.Errorf("namespaceRoot(%q, %q) = %q, %v; want %q, %v", x.outside, x.inside, root, ok, x.root, x.ok)
+		if got := namespaceDepth(x.outside, x.inside); got != x.depth {
+			t.Errorf("namespaceDepth(%q, %q) = %d, want %d", x.outside, x.inside, got, x.depth)
+		}
+	}
+}
+
+func TestFirstComponents(t *testing.T) {
+	for _, x := range []struct {
+		path  string
+		n     int
+		first string
+		ok    bool
+	}{
+		{"/a/b/c", 2, "/a/b", true},
+		{"/a/b/c", 3, "/a/b/c", true},
+		{"/a/b/c", 0, "/", true},
+		{"/a", 2, "/a", false},
+		{"/", 1, "/", false},
+		{"/a", -1, "/", false},
+	} {
+		first, ok := firstComponents(x.path, x.n)
+		if first != x.first || ok != x.ok {
+			t.Errorf("firstComponents(%q, %d) = %q, %v", x.path, x.n, first, ok)
 		}
 	}
 }

@@ -42,6 +42,8 @@ func newIndex(groups int) index {
 	return ix
 }
 
+func (ix *index) bytes() uint64 { return uint64(len(ix.heads)) * 8 }
+
 func (ix *index) head(k groupKey) *atomic.Uint64 {
 	// Fibonacci hashing: ids are small and consecutive, the upper bits mix well.
 	h := (k.cgroup ^ uint64(k.dev)<<48) * 0x9e3779b97f4a7c15

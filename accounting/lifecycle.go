@@ -88,16 +88,8 @@ func (a *Accounting) isAlive(g *group) bool {
 // or a child. sweepMu is held.
 func (a *Accounting) fold(i pool.Index) bool {
 	g := a.group(i)
-	if g.children.Load() != 0 {
+	if !a.isAbandoned(g) {
 		return false
-	}
-	// Nobody finds the group any more; who found it earlier and takes a
-	// reference now sees that it is dying and drops it. So once no slot has a
-	// reference, none will count.
-	for s := range a.layout.slots {
-		if a.layout.hot(g, s).refs.Load() != 0 {
-			return false
-		}
 	}
 	a.treeMu.Lock()
 	defer a.treeMu.Unlock()
@@ -115,6 +107,19 @@ func (a *Accounting) fold(i pool.Index) bool {
 	parent.children.Add(-1)
 	a.pool.Put(int(i), i) // spread over the free lists
 	return true
+}
+
+// isAbandoned says whether nobody will touch a dying group any more. Nobody finds
+// it; who found it earlier and takes a reference now sees that it is dying and
+// drops it. So once no slot has a reference, nobody counts here, and nobody
+// makes a child: which is why children are looked at after the references.
+func (a *Accounting) isAbandoned(g *group) bool {
+	for s := range a.layout.slots {
+		if a.layout.hot(g, s).refs.Load() != 0 {
+			return false
+		}
+	}
+	return g.children.Load() == 0
 }
 
 // bequeath adds c to what parent inherited.

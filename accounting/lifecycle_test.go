@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"blkfs/pool"
 )
 
 func TestRemovedCgroupLeavesItsCountersToItsParent(t *testing.T) {
@@ -155,4 +157,47 @@ func TestSuccessorOfTheSameNameDoesNotPay(t *testing.T) {
 	b.do(old, Read, 9)
 	b.wantOwn("/p/a", 0)
 	b.wantOwn("/p", 9)
+}
+
+// A request that found a group before its cgroup was removed may still make a
+// child of it: then the group must not be folded, whenever that happens.
+func TestGroupWithAChildIsNotFolded(t *testing.T) {
+	b := newTestBooks(t, Config{PoolReserve: 200, PoolMax: 400})
+	for n := range 20000 {
+		key := func(k int) groupKey { return groupKey{uint64(3*n+k) | 1<<50, b.dev.index} }
+		parent := b.create(key(0), b.dev.root, []byte("p"), 0)
+		if parent == nil {
+			waitFor(t, func() bool { return b.PoolStats().Free > 1 })
+			continue
+		}
+		i := pool.Index(parent.self.Load())
+		parent.state.Store(stateDying)
+		b.unlink(parent)
+		made := make(chan *group)
+		go func() { // as ensure does
+			child := b.create(key(1), parent, []byte("c"), 0)
+			b.unpin(parent, 0)
+			made <- child
+		}()
+		folded := false
+		for range 50 {
+			folded = folded || b.fold(i)
+		}
+		child := <-made
+		if child == nil { // the pool was empty: no child
+			if !folded && !b.fold(i) {
+				t.Fatal("an abandoned group is not folded")
+			}
+			continue
+		}
+		if folded {
+			t.Fatalf("round %d: a group was folded that has a child", n)
+		}
+		child.state.Store(stateDying)
+		b.unlink(child)
+		b.unpin(child, 0)
+		if !b.fold(pool.Index(child.self.Load())) || !b.fold(i) {
+			t.Fatal("child, then parent: not folded")
+		}
+	}
 }

@@ -84,59 +84,114 @@ func (a *Accounting) View(tid uint32) (View, error) {
 	if ns == a.ident.self.cgroup {
 		return View{Root: own}, nil
 	}
-	inside, err := a.ident.pathInside(tid)
+	in, err := a.ident.lookInside(tid)
 	if err != nil {
 		return View{}, fmt.Errorf("view of stat files: %w", err)
 	}
-	root, ok := namespaceRoot(own, inside)
-	if !ok {
+	if isOutside([]byte(in.caller)) {
 		return View{Root: own}, nil // moved out of its namespace's root: it may see itself
+	}
+	root, ok := firstComponents(own, namespaceDepth(in.selfOutside, in.selfInside))
+	if !ok {
+		return View{Root: own}, nil
 	}
 	return View{Root: root}, nil
 }
 
-// namespaceRoot returns the root of a cgroup namespace, given the path of one
-// cgroup as seen from outside and from inside.
-func namespaceRoot(outside, inside string) (string, bool) {
-	if inside == "/" {
-		return outside, true
+// namespaceDepth returns how deep the root of a cgroup namespace lies, given the
+// path of one cgroup as seen from outside and from inside: "/../../b/c" leads up
+// by two from that root to where it and the cgroup meet, and down again.
+//
+// That cgroup has to be one that the namespace's owner cannot move, or two
+// readings of its path at different moments would give any depth at all: so it
+// is our own.
+func namespaceDepth(outside, inside string) int {
+	up, down := 0, 0
+	for c := range components(inside) {
+		if c == ".." {
+			up++
+		} else {
+			down++
+		}
 	}
-	root, ok := strings.CutSuffix(outside, inside)
-	if root == "" {
-		root = "/"
+	depth := up - down
+	for range components(outside) {
+		depth++
 	}
-	return root, ok
+	return depth
 }
 
-// pathInside returns the path of the thread's cgroup as it sees it itself. The
-// kernel shows paths relative to the cgroup namespace of who reads: so we enter
-// the thread's for a moment, on a thread of our own.
-func (id *identifier) pathInside(tid uint32) (string, error) {
-	type result struct {
-		path string
-		err  error
+// firstComponents returns the first n components of a path; ok is false when it
+// has fewer.
+func firstComponents(path string, n int) (first string, ok bool) {
+	for c := range components(path) {
+		if n <= 0 {
+			break
+		}
+		first += "/" + c
+		n--
 	}
-	done := make(chan result)
+	if first == "" {
+		first = "/"
+	}
+	return first, n == 0
+}
+
+func components(path string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for c := range strings.SplitSeq(path, "/") {
+			if c != "" && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// inside is what is seen from a thread's cgroup namespace.
+type inside struct {
+	selfOutside string // our own cgroup, seen from our own namespace
+	selfInside  string // our own cgroup
+	caller      string // the thread's cgroup
+}
+
+// lookInside reads paths as a thread sees them. The kernel shows them relative to
+// the cgroup namespace of who reads: so we enter the thread's, on a thread of
+// our own.
+func (id *identifier) lookInside(tid uint32) (in inside, err error) {
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		// The thread is not unlocked: it ends with this goroutine, and its
 		// namespace with it.
 		runtime.LockOSThread()
-		path, err := id.readInside(tid)
-		done <- result{path, err}
+		in, err = id.enterAndRead(tid)
 	}()
-	r := <-done
-	return r.path, r.err
+	<-done
+	return in, err
 }
 
-func (id *identifier) readInside(tid uint32) (string, error) {
+func (id *identifier) enterAndRead(tid uint32) (in inside, err error) {
+	self := uint32(unix.Getpid())
+	if in.selfOutside, err = id.rawPathOf(self); err != nil {
+		return in, err
+	}
 	fd, err := unix.Openat(id.procFD, nsPath(tid, "cgroup"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", fmt.Errorf("open the cgroup namespace of thread %d: %w", tid, err)
+		return in, fmt.Errorf("open the cgroup namespace of thread %d: %w", tid, err)
 	}
 	defer func() { _ = unix.Close(fd) }()
 	if err := unix.Setns(fd, unix.CLONE_NEWCGROUP); err != nil {
-		return "", fmt.Errorf("enter the cgroup namespace of thread %d: %w", tid, err)
+		return in, fmt.Errorf("enter the cgroup namespace of thread %d: %w", tid, err)
 	}
+	if in.selfInside, err = id.rawPathOf(self); err != nil {
+		return in, err
+	}
+	in.caller, err = id.rawPathOf(tid)
+	return in, err
+}
+
+// rawPathOf returns the path of a thread's cgroup as the kernel shows it here.
+func (id *identifier) rawPathOf(tid uint32) (string, error) {
 	name := strconv.AppendUint(nil, uint64(tid), 10)
 	text, err := readAllAt(id.procFD, append(name, "/cgroup\x00"...))
 	if err != nil {

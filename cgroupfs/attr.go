@@ -32,8 +32,18 @@ func (s *server) stable(mode uint32, p place, file string) fs.StableAttr {
 	return fs.StableAttr{Mode: mode, Ino: ino, Gen: maphash.String(s.seed, key)}
 }
 
-// setAttr fills the attributes of a node: owned by root, empty as files of
-// cgroupfs are, and as old as the cgroup. One link even for a directory: it
+// fileSize is what every file says it has, as in sysfs. With 0, as in cgroupfs,
+// the kernel ends a sendfile(2) or splice(2) before it has asked us: busybox cat
+// would find every file empty.
+const fileSize = 4096
+
+// setFileAttr is setAttr for a file.
+func setFileAttr(out *fuse.Attr, mode uint32, cg cgroup) {
+	setAttr(out, mode, cg)
+	out.Size = fileSize
+}
+
+// setAttr fills the attributes of a node: owned by root, and as old as the cgroup. One link even for a directory: it
 // tells find(1) not to count subdirectories by links.
 func setAttr(out *fuse.Attr, mode uint32, cg cgroup) {
 	out.Mode = mode

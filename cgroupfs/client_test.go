@@ -84,7 +84,7 @@ func (c *client) mustOpen(path string, flags uint32) fd {
 }
 
 func (c *client) pread(f fd, size int, off int) (string, syscall.Errno) {
-	in := fuse.ReadIn{InHeader: c.header(f.node), Fh: f.fh, Offset: uint64(off), Size: uint32(size)}
+	in := fuse.ReadIn{InHeader: c.header(f.node), Fh: f.fh, Offset: uint64(off), Size: uint32(size), ReadFlags: fuse.READ_LOCKOWNER}
 	buf := make([]byte, size)
 	res, st := c.raw.Read(nil, &in, buf)
 	if !st.Ok() {

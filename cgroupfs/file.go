@@ -24,7 +24,7 @@ func (s *server) newFile(ctx context.Context, parent *fs.Inode, v viewer, at pla
 	if err != nil {
 		return nil, s.errno(err)
 	}
-	setAttr(&out.Attr, f.mode, cg)
+	setFileAttr(&out.Attr, f.mode, cg)
 	node := &fileNode{srv: s, at: at, file: f}
 	return parent.NewInode(ctx, node, s.stable(fuse.S_IFREG, at, f.name)), 0
 }
@@ -55,7 +55,7 @@ func (n *fileNode) Getattr(ctx context.Context, f fs.FileHandle, out *fuse.AttrO
 	if err != nil {
 		return n.srv.errno(err)
 	}
-	setAttr(&out.Attr, n.file.mode, cg)
+	setFileAttr(&out.Attr, n.file.mode, cg)
 	return 0
 }
 
@@ -74,14 +74,14 @@ func (n *fileNode) Setattr(ctx context.Context, _ fs.FileHandle, in *fuse.SetAtt
 	if n.file.write == nil || !v.mayWrite() {
 		return n.srv.errno(errDenied)
 	}
-	setAttr(&out.Attr, n.file.mode, cg)
+	setFileAttr(&out.Attr, n.file.mode, cg)
 	out.Ino = n.StableAttr().Ino // go-fuse fills it in everywhere but here
 	return 0
 }
 
 // Open checks the access mode against the row of the table, whatever the
 // permission bits allow root, and gives a handle. Direct I/O: the kernel neither
-// caches what is read nor believes the size 0.
+// caches what is read nor believes the size.
 func (n *fileNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	v, cg, err := n.seen(ctx)
 	if err != nil {

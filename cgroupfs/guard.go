@@ -28,6 +28,16 @@ func (g *guard) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name strin
 	return g.RawFileSystem.Lookup(cancel, header, name, out)
 }
 
+// Read refuses to fill the page cache, which all views share. Only a read(2) of a
+// direct-I/O file carries a lock owner; sendfile(2) and splice(2) go through the
+// cache, and their callers fall back to read(2) on EINVAL.
+func (g *guard) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+	if in.ReadFlags&fuse.READ_LOCKOWNER == 0 {
+		return nil, fuse.EINVAL
+	}
+	return g.RawFileSystem.Read(cancel, in, buf)
+}
+
 // OpenDir remembers who opened.
 func (g *guard) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	view, err := g.srv.view(in.Pid)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
 func TestShortReadsSeeOneRendering(t *testing.T) {
@@ -136,5 +138,18 @@ func BenchmarkReadRWStat(b *testing.B) {
 		if _, errno := c.pread(f, 4096, 0); errno != 0 {
 			b.Fatal(errno)
 		}
+	}
+}
+
+// A READ without a lock owner would fill the page cache, which all views share.
+func TestReadForThePageCacheIsRefused(t *testing.T) {
+	c := serve(t, newFakeBooks(t))
+	f, errno := c.open("pool", 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	in := fuse.ReadIn{InHeader: c.header(f.node), Fh: f.fh, Size: 4096}
+	if _, status := c.raw.Read(nil, &in, make([]byte, 4096)); status != fuse.EINVAL {
+		t.Errorf("status %v, want EINVAL", status)
 	}
 }

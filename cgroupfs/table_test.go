@@ -57,7 +57,7 @@ func checkFileAttr(t *testing.T, c *client, path string) {
 		mode = 0o100200
 	}
 	a, errno := c.getattr(e.NodeId)
-	if errno != 0 || a.Mode != mode || a.Size != 0 || a.Nlink != 1 || a.Uid != 0 || a.Gid != 0 || a != e.Attr {
+	if errno != 0 || a.Mode != mode || a.Size != fileSize || a.Nlink != 1 || a.Uid != 0 || a.Gid != 0 || a != e.Attr {
 		t.Errorf("%s: %v, %+v, on lookup %+v", path, errno, a, e.Attr)
 	}
 	if e.EntryTimeout() != 0 || e.AttrTimeout() != 0 {

@@ -85,7 +85,7 @@ func ReadUsage(dir, cgroup string) ([]Usage, error) {
 	top := filepath.Join(base, cgroup)
 	// The total comes first: what is done meanwhile is then not taken for
 	// something of the past.
-	past, err := readOne(top, "_recursive")
+	past, err := readOne(top, "_recursive", filepath.Join(dir, "unified", cgroup))
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func ReadUsage(dir, cgroup string) ([]Usage, error) {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		u, err := readOne(path, "")
+		u, err := readOne(path, "", path)
 		if errors.Is(err, fs.ErrNotExist) && path != top {
 			return fs.SkipDir
 		}
@@ -116,8 +116,10 @@ func ReadUsage(dir, cgroup string) ([]Usage, error) {
 	return append(all, past), nil
 }
 
-// readOne reads the figures of one cgroup; suffix is "" or "_recursive".
-func readOne(dir, suffix string) (Usage, error) {
+// readOne reads the figures of one cgroup; suffix is "" or "_recursive". The
+// errors, which have no such suffix, are those of the directory errors: the
+// tree of v1 has a cgroup's own, that of v2 the hierarchical ones.
+func readOne(dir, suffix, errors string) (Usage, error) {
 	var u Usage
 	var none uint64
 	for _, f := range []struct {
@@ -132,11 +134,9 @@ func readOne(dir, suffix string) (Usage, error) {
 			return Usage{}, err
 		}
 	}
-	if suffix == "" { // errors have no recursive figure among the v1 files
-		into := map[string]*uint64{"read": &u.ReadErrors, "write": &u.WriteErrors}
-		if err := sumFile(filepath.Join(dir, "blkfs.errors"), into); err != nil {
-			return Usage{}, err
-		}
+	into := map[string]*uint64{"read": &u.ReadErrors, "write": &u.WriteErrors}
+	if err := sumFile(filepath.Join(errors, "blkfs.errors"), into); err != nil {
+		return Usage{}, err
 	}
 	return u, nil
 }

@@ -19,6 +19,7 @@ func usageDir(t *testing.T) string {
 		"/blkio.io_serviced":                "Total 0\n",
 		"/blkio.io_service_time":            "Total 0\n",
 		"/blkfs.errors":                     "",
+		"/../unified/blkfs.errors":          "8:0 read 4\n8:0 write 6\n",
 		"/a/blkio.io_service_bytes":         "8:0 Read 60\n8:0 Write 10\n7:1 Read 1\nTotal 71\n",
 		"/a/blkio.io_serviced":              "8:0 Read 6\n8:0 Write 1\n7:1 Read 0\nTotal 7\n",
 		"/a/blkio.io_service_time":          "8:0 Read 600\n8:0 Write 100\nTotal 700\n",
@@ -48,7 +49,7 @@ func TestReadUsage(t *testing.T) {
 		{Cgroup: "/"},
 		{Cgroup: "/a", ReadBytes: 61, WriteBytes: 10, ReadRequests: 6, WriteRequests: 1, ReadErrors: 4, WriteErrors: 4, ReadTime: 600, WriteTime: 100},
 		{Cgroup: "/a/b", ReadBytes: 30, ReadRequests: 3, ReadTime: 300},
-		{Cgroup: PastName, ReadBytes: 10, WriteBytes: 40, DiscardBytes: 8, ReadRequests: 1, WriteRequests: 4, ReadTime: 100, WriteTime: 800},
+		{Cgroup: PastName, ReadBytes: 10, WriteBytes: 40, DiscardBytes: 8, ReadRequests: 1, WriteRequests: 4, WriteErrors: 2, ReadTime: 100, WriteTime: 800},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d lines, want %d: %+v", len(got), len(want), got)

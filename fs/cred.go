@@ -162,7 +162,7 @@ func (t *thread) become(j *job) error {
 		return nil
 	}
 	uid, gid := j.uid, j.gid
-	if uid != 0 && !slices.Equal(t.groups, j.groups) {
+	if !slices.Equal(t.groups, j.groups) {
 		if err := setgroups(j.groups); err != nil {
 			return err
 		}

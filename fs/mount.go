@@ -28,6 +28,15 @@ const (
 	readAheadKB = maxWrite >> 10
 )
 
+// typeName is the type of our mounts, below fuse's.
+const typeName = "blkfs"
+
+// isOurs says whether the type of a mount is that of a blkfs.
+func isOurs(fstype string) bool {
+	ours := "fuse." + typeName
+	return fstype == ours || strings.HasPrefix(fstype, ours+".")
+}
+
 // capabilities are those that go-fuse does not ask for by itself. The kernel
 // grants what it knows.
 const capabilities = fuse.CAP_ATOMIC_O_TRUNC | // open and truncate in one request
@@ -75,7 +84,7 @@ func (f *FS) Mount(mountpoint string, o Options) (*Server, error) {
 // mountOptions makes go-fuse's options of ours.
 func (f *FS) mountOptions(o Options) (*fuse.MountOptions, error) {
 	opts := &fuse.MountOptions{
-		AllowOther: o.AllowOther, FsName: o.FSName, Name: o.Subtype,
+		AllowOther: o.AllowOther, FsName: o.FSName,
 		MaxWrite: maxWrite, MaxBackground: maxBackground,
 		EnableLocks: true,
 		// The kernel then checks ACLs too, which needs default_permissions.
@@ -96,8 +105,9 @@ func (f *FS) mountOptions(o Options) (*fuse.MountOptions, error) {
 	if opts.FsName == "" {
 		opts.FsName = f.source
 	}
-	if opts.Name == "" {
-		opts.Name = "blkfs"
+	opts.Name = typeName
+	if o.Subtype != "" {
+		opts.Name += "." + o.Subtype
 	}
 	if o.DefaultPermissions {
 		opts.Options = append(opts.Options, "default_permissions")

@@ -17,7 +17,8 @@ type Options struct {
 	// FSName is the source shown in mountinfo; empty: the source's path.
 	FSName string
 
-	// Subtype makes the type shown there "fuse.SUBTYPE"; empty: blkfs.
+	// Subtype makes the type shown there "fuse.blkfs.SUBTYPE"; empty:
+	// fuse.blkfs. A blkfs is known by its type.
 	Subtype string
 
 	// AllowOther lets other users than the one who mounts in.

@@ -65,7 +65,7 @@ func checkMountpoint(mountpoint string) (string, error) {
 // checkNotMounted refuses a second blkfs over the same point: the first would
 // be hidden, and its counters with it.
 func checkNotMounted(path string) error {
-	if m := topMount(path); m != nil && m.FSType == "fuse.blkfs" {
+	if m := topMount(path); m != nil && isOurs(m.FSType) {
 		return fmt.Errorf("mountpoint %s has a blkfs already, of %s: run 'blkfs umount %s' first", path, m.Source, path)
 	}
 	return nil

@@ -87,7 +87,7 @@ func Unmount(path string, lazy bool) error {
 	if m == nil {
 		return fmt.Errorf("%s is not a mount point", path)
 	}
-	if !strings.HasPrefix(m.FSType, "fuse") {
+	if !isOurs(m.FSType) {
 		return fmt.Errorf("%s is a mount of type %s, not a blkfs", path, m.FSType)
 	}
 	return unmount(path, unix.Geteuid() == 0, lazy)

@@ -76,7 +76,7 @@ func hasEnded(pid int) bool {
 }
 
 func TestMountStatUmount(t *testing.T) {
-	source, dir := daemonMount(t, "--cache=none", "-o", "noatime,fsname=my data")
+	source, dir := daemonMount(t, "--cache=none", "-o", `noatime,fsname=my\, "data",subtype=t`)
 	c := newCgroup(t)
 	c.start().must(order{Do: "write", Path: filepath.Join(dir, "f"), Bytes: 30000, Chunk: 10000})
 	if got := readFile(t, source, "f"); len(got) != 30000 {
@@ -98,7 +98,7 @@ func TestMountStatUmount(t *testing.T) {
 			line = l
 		}
 	}
-	if !strings.HasPrefix(line, `my\040data `) || !strings.Contains(line, "fuse.blkfs") || !strings.Contains(line, "noatime") {
+	if !strings.HasPrefix(line, `my,\040"data" `) || !strings.Contains(line, "fuse.blkfs.t") || !strings.Contains(line, "noatime") {
 		t.Errorf("in /proc/mounts: %q", line)
 	}
 	pid := daemonPid(t, dir)
@@ -144,6 +144,7 @@ func TestMountRefuses(t *testing.T) {
 		{"mountpoint is a file", []string{source, file}, "not a directory"},
 		{"mountpoint below its source", []string{source, below}, "below its source"},
 		{"a second blkfs", []string{source, taken}, "already"},
+		{"a second blkfs of another subtype", []string{"-o", "subtype=other", source, taken}, "already"},
 		{"unknown option", []string{"-o", "ro,nosuch", source, dir}, "nosuch"},
 		{"unknown cache", []string{"--cache=some", source, dir}, "--cache=some"},
 		{"unknown hierarchy", []string{"--hierarchy=v3", source, dir}, "v3"},
@@ -166,7 +167,7 @@ func TestMountRefuses(t *testing.T) {
 	if out, code := blkfs(t, "umount", dir); code == 0 || !strings.Contains(out, "not a mount point") {
 		t.Errorf("umount of what is not mounted: %d, %q", code, out)
 	}
-	if out, code := blkfs(t, "stat", source); code == 0 || !strings.Contains(out, "is "+source+" a blkfs mount") {
+	if out, code := blkfs(t, "stat", source); code == 0 || !strings.Contains(out, "is \""+source+"\" a blkfs mount") {
 		t.Errorf("stat of what is not mounted: %d, %q", code, out)
 	}
 	if out, code := blkfs(t, "stat", "--sort=beauty", taken); code == 0 || !strings.Contains(out, "beauty") {

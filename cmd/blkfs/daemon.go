@@ -112,7 +112,7 @@ func (d daemon) failed(err error) error {
 // is detached, and serves those who have it open until they close.
 func waitForEnd(log *slog.Logger, server *fs.Server, grace time.Duration) {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // a terminal that closes is no reason for a dead mount
 	defer signal.Stop(signals)
 	gone := make(chan struct{})
 	go func() {

@@ -54,7 +54,7 @@ in MOUNTPOINT/.blkfs; "blkfs stat MOUNTPOINT" prints them as a table.`,
 	f.StringVar(&fl.statsDir, "stats-dir", fs.DefaultStatsName, `name of the virtual directory below MOUNTPOINT; "" for none`)
 	f.IntVar(&fl.poolReserve, "pool-reserve", 64, "groups kept ready for cgroups that have done no I/O yet")
 	f.IntVar(&fl.poolMax, "pool-max", 16384, "most groups; beyond it new cgroups are charged to their ancestors")
-	f.StringSliceVarP(&fl.options, "options", "o", nil, "standard mount options, such as ro,noatime,fsname=NAME")
+	f.StringArrayVarP(&fl.options, "options", "o", nil, "standard mount options, such as ro,noatime,fsname=NAME")
 	f.StringVar(&fl.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&fl.logFile, "log-file", "", "append the log to this file (default: standard error with -f, else none)")
 	f.DurationVar(&fl.grace, "grace", 5*time.Second, "on SIGTERM, how long to wait for open files before the mount is detached lazily")

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"blkfs/cgroupfs"
 	"blkfs/fs"
@@ -39,8 +41,11 @@ blkio.reset_stats, is in a line of its own.`,
 				cgroup = filepath.Clean("/" + args[1])
 			}
 			usages, err := cgroupfs.ReadUsage(filepath.Join(args[0], statsDir), cgroup)
+			if errors.Is(err, unix.ENOTCONN) {
+				return fmt.Errorf("%q is a dead mount, its daemon is gone: run \"blkfs umount\" on it", args[0])
+			}
 			if err != nil {
-				return fmt.Errorf("%w (is %s a blkfs mount, and --stats-dir the name it was mounted with?)", err, args[0])
+				return fmt.Errorf("%w (is %q a blkfs mount, and --stats-dir the name it was mounted with?)", err, args[0])
 			}
 			if !all {
 				usages = slices.DeleteFunc(usages, func(u cgroupfs.Usage) bool { return u.Idle() })

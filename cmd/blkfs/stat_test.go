@@ -94,7 +94,7 @@ func TestOrdersPutTheMostFirst(t *testing.T) {
 }
 
 func TestMountFlagsAreChecked(t *testing.T) {
-	good := mountFlags{cache: "auto", transport: "classic", poolReserve: 1, poolMax: 1}
+	good := mountFlags{cache: "auto", transport: "classic", poolReserve: 1, poolMax: 1, options: []string{`fsname=a\,b "c"`}}
 	if _, err := good.check(); err != nil {
 		t.Fatal(err)
 	}
