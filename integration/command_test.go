@@ -276,16 +276,19 @@ func TestDaemonThatCannotSeeItsCallers(t *testing.T) {
 	unshare := needTool(t, "unshare")
 	source, dir := t.TempDir(), t.TempDir()
 	cmd := command(unshare, "--pid", "--fork", "--mount-proc", "--kill-child=SIGTERM", binary(t), "mount", "-f", source, dir)
-	var log strings.Builder
-	cmd.Stderr = &log
-	cmd.WaitDelay = 10 * time.Second // the daemon has our pipe too
+	name := filepath.Join(t.TempDir(), "log")
+	log, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
-	_ = cmd.Process.Kill() // and the kernel sends the daemon a SIGTERM
-	_ = cmd.Wait()
-	if !strings.Contains(log.String(), "pid namespace") {
-		t.Errorf("log:\n%s", log.String())
-	}
+	defer func() {
+		_ = cmd.Process.Kill() // and the kernel sends the daemon a SIGTERM
+		_ = cmd.Wait()
+	}()
+	waitFor(t, "the warning", func() bool { return strings.Contains(readFile(t, name), "pid namespace") })
 }
