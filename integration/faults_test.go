@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -87,6 +88,14 @@ func TestSourceThatFails(t *testing.T) {
 	errors := readFile(t, m.stats, "blkio", c.path, "blkfs.errors")
 	if sumLine(t, errors, "read") != 1 || sumLine(t, errors, "write") != 1 {
 		t.Errorf("blkfs.errors: %q, want one failed read and one failed write", errors)
+	}
+}
+
+func TestUmountLeavesOtherMountsAlone(t *testing.T) {
+	needRoot(t)
+	dir := failingSource(t) // a FUSE mount, but not a blkfs
+	if out, code := blkfs(t, "umount", dir); code == 0 || !strings.Contains(out, "not a blkfs") || !isMounted(dir) {
+		t.Errorf("umount of another FUSE mount: exit code %d, %q, still mounted: %v", code, out, isMounted(dir))
 	}
 }
 
